@@ -323,6 +323,31 @@ def test_a_cluster_that_answers_too_late_is_left() -> None:
     assert is_left.wait(60)
 
 
+@pytest.mark.slow
+def test_a_cluster_that_was_given_up_is_not_joined_after_all(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutdown()
+    was_connected: list[bool] = []
+    is_left = threading.Event()
+    close = ray.shutdown
+
+    def closed() -> None:
+        was_connected.append(ray.is_initialized())
+        close()
+        is_left.set()
+
+    monkeypatch.setattr(ray, "shutdown", closed)
+    monkeypatch.setattr(raycluster, "_JOIN_SECONDS", 0.0)
+    with pytest.raises(EngineError, match="got TimeoutError"):
+        run(cluster.address, [Task(abs, -1)])
+    assert is_left.wait(60)
+    assert was_connected == [True]
+    assert not ray.is_initialized()
+    monkeypatch.undo()
+    assert run(cluster.address, [Task(abs, -1)]) == [1]
+
+
 @pytest.mark.parametrize("error", [None, OSError("refused")])
 def test_what_is_done_in_time_is_not_taken_back(error: Exception | None) -> None:
     def work() -> None:
