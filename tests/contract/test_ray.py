@@ -282,6 +282,83 @@ def test_ray_on_this_machine_ends_and_is_started_anew(name: str, tmp_path: Path)
     assert not Path(made.folder).exists()
 
 
+@pytest.mark.slow
+def test_a_connection_that_cannot_be_closed_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the next run would take it for the user's, and nobody would ever close it."""
+    assert execute([Task(abs, -1)], engine="ray", n_workers=2) == [1]
+    made = raycluster._ours
+    assert made is not None
+    assert made.folder is not None
+    errors = [OSError("head is gone")] * 5
+    close = ray.shutdown
+    monkeypatch.setattr(ray, "shutdown", lambda: close() if not errors else raised(errors.pop()))
+    shutdown()
+    assert raycluster._ours is made
+    assert not made.ended.is_set()
+    with pytest.raises(EngineError, match=r"head is gone.*ray\.shutdown"):
+        execute([Task(abs, -1)], engine="ray", n_workers=2)
+    shutdown()  # fails once, and is tried again
+    assert not errors
+    assert raycluster._ours is None
+    assert not ray.is_initialized()
+    assert not made.folder.exists()
+
+
+def raised(error: Exception) -> None:
+    raise error
+
+
+def test_a_cluster_that_answers_too_late_is_left() -> None:
+    answers, is_left = threading.Event(), threading.Event()
+
+    def join() -> None:
+        answers.wait(60)
+
+    error = raycluster._in_time(join, 0.0, undo=is_left.set)
+    assert isinstance(error, TimeoutError)
+    assert not is_left.is_set()
+    answers.set()
+    assert is_left.wait(60)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_was_given_up_is_not_joined_after_all(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutdown()
+    was_connected: list[bool] = []
+    is_left = threading.Event()
+    close = ray.shutdown
+
+    def closed() -> None:
+        was_connected.append(ray.is_initialized())
+        close()
+        is_left.set()
+
+    monkeypatch.setattr(ray, "shutdown", closed)
+    monkeypatch.setattr(raycluster, "_JOIN_SECONDS", 0.0)
+    with pytest.raises(EngineError, match="got TimeoutError"):
+        run(cluster.address, [Task(abs, -1)])
+    assert is_left.wait(60)
+    assert was_connected == [True]
+    assert not ray.is_initialized()
+    monkeypatch.undo()
+    assert run(cluster.address, [Task(abs, -1)]) == [1]
+
+
+@pytest.mark.parametrize("error", [None, OSError("refused")])
+def test_what_is_done_in_time_is_not_taken_back(error: Exception | None) -> None:
+    def work() -> None:
+        if error is not None:
+            raise error
+
+    undone = threading.Event()
+    assert raycluster._in_time(work, 60.0, undo=undone.set) is error
+    assert not undone.is_set()
+
+
 SCRIPT = """
 import sys, pathlib, time
 import broadpeak as bp

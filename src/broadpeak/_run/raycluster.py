@@ -128,7 +128,8 @@ def _watch(cluster: RayCluster, head: tuple[str, int]) -> None:
             cluster.is_broken = True  # a run that uses it ends, and then disconnects
         if seconds >= (_DISCONNECT_SECONDS if cluster.n_users else _PATIENCE_SECONDS):
             disconnect(cluster)
-            return
+            if cluster is not _ours:  # else it did not work, and is tried again
+                return
 
 
 def _watched(cluster: RayCluster) -> RayCluster:
@@ -172,7 +173,7 @@ def connected(
         key = (asked, tuple(sorted((name, repr(value)) for name, value in options.items())))
         identity = _identity(ray)
         if known is not None and (known.is_broken or identity != known.identity):
-            _close(ray)
+            _close_now(ray)
             identity = _identity(ray)
             known = None
         if known is not None:
@@ -184,7 +185,7 @@ def connected(
                 rule = "be that of the runs that are using Ray now"
                 remedy = "Wait for them to end, or pass the same address and options."
                 raise EngineError(broken_rule("engine_options", rule, dict(options), remedy))
-            _close(ray)
+            _close_now(ray)
         elif identity is not None:
             if _theirs is None or _theirs.identity != identity:
                 if _theirs is not None:
@@ -237,20 +238,48 @@ def shutdown_idle() -> None:
 atexit.register(shutdown)
 
 
-def _close(ray: Any) -> None:
-    global _ours
-    ended, _ours = _ours, None
+def _close(ray: Any) -> Exception | None:
+    """Disconnect; if that fails keep the cluster, for the next who tries, and return why."""
+    global _ours  # noqa: PLW0603  # a process has one connection
+    ended = _ours
     if ended is None:
-        return
+        return None
     if _identity(ray) == ended.identity:
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.shutdown()
+        error = _shut_down(ray)
+        if error is not None:
+            error = _shut_down(ray)  # it goes on where it stopped
+        if error is not None and _identity(ray) == ended.identity:
+            ended.is_broken = True
+            return error
+    _ours = None
     ended.ended.set()
     if ended.folder is not None:
         shutil.rmtree(ended.folder, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(ended.folder), "folder")
+    return None
+
+
+def _shut_down(ray: Any) -> Exception | None:
+    """Call `ray.shutdown`; return what it raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.shutdown()
+    except Exception as error:  # noqa: BLE001  # of any kind, from any part of Ray
+        return error
+    return None
+
+
+def _close_now(ray: Any) -> None:
+    """Disconnect, or raise an error: what is connected is not taken for the user's connection."""
+    error = _close(ray)
+    if error is not None:
+        msg = (
+            "Ray must let go of the cluster that this process was connected to, but its shutdown "
+            f"raised {described(error)}. Call ray.shutdown(), or start this program again."
+        )
+        raise EngineError(msg) from error
 
 
 def _uses_client() -> bool:
@@ -392,7 +421,10 @@ def _joined(
     # Ray itself tries for minutes, and cannot be seen otherwise; some versions read a variable.
     patience = {"RAY_gcs_server_port_wait_time_s": "5"}
     with environment(patience):
-        error = _in_time(lambda: _init(ray, {**ours, **options, "address": address}), _JOIN_SECONDS)
+        all_options = {**ours, **options, "address": address}
+        error = _in_time(
+            lambda: _init(ray, all_options), _JOIN_SECONDS, undo=lambda: _leave_late(ray)
+        )
     if error is not None:
         raise _unreachable(address, _reasons(error)) from error
     cluster = RayCluster(key, is_ours=True, is_local=False, identity=_identity(ray) or ())
@@ -449,22 +481,38 @@ def _look(address: str) -> None:
         raise _unreachable(address, described(error)) from error
 
 
-def _in_time(work: Callable[[], None], seconds: float) -> BaseException | None:
-    """Do `work` in a thread and return what it raised, or a `TimeoutError` if it takes longer."""
+def _in_time(
+    work: Callable[[], None], seconds: float, undo: Callable[[], None]
+) -> BaseException | None:
+    """Do `work` in a thread and return what it raised, or a `TimeoutError` if it takes longer.
+
+    What is done after all, when nobody waits for it any more, `undo` takes back.
+    """
     errors: list[BaseException] = []
+    first = threading.Lock()  # taken by the first of two: the work is done, the time is over
 
     def run() -> None:
         try:
             work()
         except BaseException as error:  # noqa: BLE001  # carried to who waits
             errors.append(error)
+        if not first.acquire(blocking=False) and not errors:
+            undo()
 
     thread = threading.Thread(target=run, name="broadpeak-ray", daemon=True)
     thread.start()
     thread.join(seconds)
-    if thread.is_alive():
+    if thread.is_alive() and first.acquire(blocking=False):
         return TimeoutError("no answer")
+    thread.join()
     return errors[0] if errors else None
+
+
+def _leave_late(ray: Any) -> None:
+    """Disconnect from a cluster that answered when it had been given up."""
+    with _lock, suppress(Exception):
+        if _ours is None:
+            ray.shutdown()
 
 
 def _answers(head: tuple[str, int]) -> bool:
