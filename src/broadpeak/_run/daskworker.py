@@ -204,9 +204,9 @@ class StopDropped(distributed.WorkerPlugin):
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Stop the batch of a task that leaves its execution without a result."""
         if start in {"executing", "long-running"} and finish in {"released", "cancelled"}:
-            _, stops = _running.get(key, ("", None))
-            if stops is not None:
-                stops.stop()
+            batch = _running.get(key)
+            if batch is not None:
+                batch[1].stop()
 
     def teardown(self, worker: Any) -> None:
         """Stop all: the worker closes, for instance because its scheduler is gone."""
