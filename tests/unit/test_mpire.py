@@ -11,7 +11,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -79,16 +81,31 @@ def never_begin(worker_id: int, shared: Any) -> None:
     threading.Event().wait()
 
 
+wait_until_begun = mpire._Workers._wait_until_begun
+
+
+def wait_until_mpire_says_so(self: mpire._Workers, begun: Any, n_workers: int) -> None:
+    """Wait for what mpire says of workers that ended before the engine looks at them."""
+    said: SimpleQueue[object] = SimpleQueue()
+    said.put(begun.get())
+    wait_until_begun(self, said, n_workers)
+
+
 @FORK
 def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     engines.shutdown()
     monkeypatch.setattr(mpire, "_begin", end_worker)
     with pytest.raises(EngineError, match=r"must start.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
+    with monkeypatch.context() as patch:  # a thread of mpire is the first to see it
+        patch.setattr(mpire._Workers, "_wait_until_begun", wait_until_mpire_says_so)
+        with pytest.raises(EngineError, match=r"must start.*threadpool"):
+            run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     monkeypatch.setattr(mpire, "_begin", never_begin)
     monkeypatch.setattr(mpire, "_START_SECONDS", 0.1)
     asked: list[object] = []  # to end themselves: those that have not begun would never do
-    monkeypatch.setattr(mpire._Workers, "_stop", lambda self: asked.append(id(self)))
+    ask = partialmethod(asked.append)
+    monkeypatch.setattr(mpire._Workers, "_stop", ask)
     with pytest.raises(EngineError, match=r"must start.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     assert [one for one in multiprocessing.active_children() if "Worker-" in one.name] == []

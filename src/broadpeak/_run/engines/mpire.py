@@ -355,6 +355,8 @@ class _Workers:
             with suppress(Empty):
                 answer = begun.get(timeout=min(_POLL_SECONDS, 0.05))
                 if isinstance(answer, BaseException):
+                    if self.dead():  # a thread of mpire may see it first, and says so in this way
+                        raise never_began() from answer
                     raise answer
                 n_left -= 1
                 continue
