@@ -79,7 +79,8 @@ class DaskEngine(FutureEngine):
 
     A task that takes too long is stopped at its next step in Python code. One that has no such step
     is left behind in its thread; on this machine its worker is ended for it, on a cluster it goes
-    on until it returns.
+    on until it returns. The same holds for what runs when a run ends early, which waits for some
+    seconds until it has stopped.
 
     Parameters
     ----------
