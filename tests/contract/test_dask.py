@@ -233,10 +233,13 @@ def test_a_result_that_went_with_its_worker_is_made_again(
         n_looks += bool(numbers)
         if n_looks == 1 and numbers and not (tmp_path / "lost").exists():
             (tmp_path / "lost").touch()
-            future = self._flight[numbers[0]][1]
-            (holder,) = threads.who_has([future])[future.key]
+            futures = [self._flight[number][1] for number in numbers]
+            held = threads.who_has(futures)
+            (holder,) = held[futures[0].key]
             (worker,) = (one for one in workers.values() if one.address == holder)
             threads.sync(worker.close)
+            gone = [future for future in futures if holder in held[future.key]]
+            assert wait_for(lambda: not any(future.done() for future in gone))
         yield from found(self, numbers)
         if (tmp_path / "lost").exists():
             (tmp_path / "looked").touch()
