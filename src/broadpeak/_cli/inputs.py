@@ -12,7 +12,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -98,14 +98,7 @@ def grid(settings: Sequence[str]) -> dict[str, list[Value]]:
     """
     values: dict[str, list[Value]] = {}
     for setting in settings:
-        name, sign, text = setting.partition("=")
-        if not (name.isidentifier() and sign and text):
-            raise typer.BadParameter(
-                f"must be NAME=FIRST:LAST:STEP or NAME=VALUE,VALUE, got {setting!r}.",
-                param_hint="--param",
-            )
-        if name in values:
-            raise typer.BadParameter(f"{name} is given twice.", param_hint="--param")
+        name, text = _named(setting, values, "--param", "NAME=FIRST:LAST:STEP or NAME=VALUE,VALUE,")
         is_range = ":" in text and not any(quote in text for quote in _QUOTES)
         values[name] = _steps(name, text) if is_range else _listed_values(name, text)
     return values
@@ -282,18 +275,22 @@ def search_settings(
     }
 
 
+def _named(setting: str, taken: Mapping[str, object], option: str, form: str) -> tuple[str, str]:
+    """Return the name and the text of ``NAME=TEXT``; `form` says what it must be."""
+    name, sign, text = setting.partition("=")
+    if not (name.isidentifier() and sign and text):
+        raise typer.BadParameter(f"must be {form} got {setting!r}.", param_hint=option)
+    if name in taken:
+        raise typer.BadParameter(f"{name} is given twice.", param_hint=option)
+    return name, text
+
+
 def engine_options(settings: Sequence[str] | None) -> dict[str, Value] | None:
     """Return the options of an engine from ``NAME=VALUE`` strings, or None without any."""
     options: dict[str, Value] = {}
     for setting in settings or ():
-        name, sign, text = setting.partition("=")
-        if not (name.isidentifier() and sign and text):
-            raise typer.BadParameter(
-                f"must be NAME=VALUE, as in address=tcp://10.0.0.5:8786, got {setting!r}.",
-                param_hint="--engine-option",
-            )
-        if name in options:
-            raise typer.BadParameter(f"{name} is given twice.", param_hint="--engine-option")
+        form = "NAME=VALUE, as in address=tcp://10.0.0.5:8786,"
+        name, text = _named(setting, options, "--engine-option", form)
         options[name] = _value(text)
     return options or None
 
